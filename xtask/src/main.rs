@@ -24,7 +24,7 @@ Usage: cargo xtask <task>
                            (default: 127.0.0.1:8080; its folder, target/demo, is kept)
   test                     run every test, including browser, PHP and mail servers
   faults [PART…]           kill, stall and replace what hosts and databases stand on, round after round, and count what became of
-                           it: hosts, servers, failover, cluster, network, pooler, versions (default: all of them)
+                           it: hosts, servers, failover, cluster, network, pooler, versions, million (default: all of them)
   bench [--only PART]      measure: sizes, start, calls, sign-in, commits, memory (calls), Forgotten password (forgotten),
                            hooks and regions over HTTP (hooks), processor time of `keyturn serve` (serve), and that on
                            SQLite, PostgreSQL and MariaDB beside a page of PHP (engines)
