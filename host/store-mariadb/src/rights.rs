@@ -7,7 +7,7 @@ use keyturn_store::StorageError;
 use keyturn_store::database::Connection;
 use keyturn_store::dialect::quoted;
 use keyturn_store::rights::{Grants, Guarded, Needs, Rights, Roles, Use, list, of_own, of_panel, on_own};
-use keyturn_store::tables::own;
+use keyturn_store::tables::{ever, own};
 
 use super::dialect::MariaDb;
 
@@ -27,10 +27,7 @@ impl Guarded for MariaDb {
                 vec![make, format!("GRANT {ALL} ON {}.* TO {owner}", quoted(&pattern))]
             }
             None => {
-                let grant = |table: &keyturn_store::tables::Own| {
-                    format!("GRANT {ALL} ON {} TO {owner}", of(&roles.database, table.name))
-                };
-                own().iter().map(grant).collect()
+                ever().iter().map(|table| format!("GRANT {ALL} ON {} TO {owner}", of(&roles.database, table))).collect()
             }
         };
         let place = needs.own.as_ref().unwrap_or(&roles.database);

@@ -48,7 +48,7 @@ pub(crate) fn translate(sql: &str, own: Option<&str>) -> Translated {
             out.text.push_str(&format!("VALUES({})", quoted(column)));
             rest = after;
         } else if token.starts_with(|c: char| c.is_ascii_lowercase()) && !rest.starts_with('(') {
-            if let Some(own) = own.filter(|_| tables::own().iter().any(|table| table.name == token)) {
+            if let Some(own) = own.filter(|_| tables::ever().contains(&&*token)) {
                 out.text.push_str(&dialect::quoted(own));
                 out.text.push('.');
             }

@@ -23,6 +23,16 @@ impl Own {
     }
 }
 
+/// The names of all that ever stood in a version, also on the way to the newest one.
+#[must_use]
+pub fn ever() -> &'static [&'static str] {
+    static EVER: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        let statements = Beginning::Tables.steps(0).flat_map(|(_, sql)| statements(sql));
+        statements.filter_map(|statement| Some(made(statement.strip_prefix("CREATE TABLE ")?)?.name)).collect()
+    });
+    &EVER
+}
+
 /// All of them, at the newest version.
 #[must_use]
 pub fn own() -> &'static [Own] {
@@ -97,6 +107,7 @@ mod tests {
         assert_eq!(of("keyturnhost_counters").key, ["plugin", "key", "span", "step"]);
         assert_eq!(of("keyturnhost_hosts").key, ["id"]);
         assert!(own().iter().all(|table| table.name != "keyturnhost_workers"), "it was dropped");
+        assert!(ever().contains(&"keyturnhost_workers"));
         assert!(own().iter().all(|table| !table.key.is_empty() && !table.columns.is_empty()), "{:?}", own());
     }
 }

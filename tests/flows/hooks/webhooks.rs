@@ -345,7 +345,7 @@ fn webhooks_are_taken_on_sighup_as_they_are_then_and_a_wrong_file_leaves_those_b
     config.secrets("secret", &[&first]);
     config.edit(PRIVATE, &format!("{PRIVATE}\nenabled = false"));
     config.edit("[database]", "[limits]\nrequests-per-minute = 1000\n\n[database]");
-    reload("keyturn.toml: limits changed; this applies from the next start");
+    reload("keyturn.toml: limits.requests-per-minute changed; this applies from the next start");
     change(&server, &token, ANOTHER);
     let destinations = config.done(&["webhooks", "destinations"]);
     assert!(destinations.contains("here  off"), "{destinations}");
