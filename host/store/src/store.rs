@@ -293,6 +293,9 @@ impl Upkeep for Own {
     }
 
     fn look_ahead(&self, read: &dyn Fn(&Work<'_>) -> Result<(), StorageError>) {
+        if self.provider.realms().is_empty() {
+            return;
+        }
         match read(&|db: &dyn Connection| self.provider.look_ahead(db)) {
             Ok(()) | Err(StorageError::Busy) => {}
             // Calls that need it are told.
