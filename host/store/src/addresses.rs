@@ -24,6 +24,8 @@ pub struct SeenAddress {
     pub seen: Zeroizing<String>,
     /// The one before that, for 30 days, and until its holder is told.
     pub before: Option<Zeroizing<String>>,
+    /// Since when, Unix milliseconds, in whatever spelling; none: since before the host wrote it down.
+    pub since: Option<i64>,
 }
 
 impl SeenAddress {
@@ -57,17 +59,17 @@ impl Rows<'_> {
     fn seen_address_of(&self, account: &Account) -> Result<Option<SeenAddress>, StorageError> {
         let id = &account.id;
         let row = self.one(
-            "SELECT seen, before FROM keyturnhost_addresses WHERE account = ?1",
+            "SELECT seen, before, since FROM keyturnhost_addresses WHERE account = ?1",
             params![id.as_str()],
-            |row| Ok((row.get::<Vec<u8>>(0)?, row.get::<Option<Vec<u8>>>(1)?)),
+            |row| Ok((row.get::<Vec<u8>>(0)?, row.get::<Option<Vec<u8>>>(1)?, row.get(2)?)),
         )?;
         let open = |part: &str, sealed: &[u8]| {
             let opened = self.keys.open_sealed(&place(part, account), sealed).ok()?;
             std::str::from_utf8(&opened).ok().map(|address| Zeroizing::new(address.to_owned()))
         };
-        Ok(row.and_then(|(seen, before)| {
+        Ok(row.and_then(|(seen, before, since)| {
             let before = before.and_then(|before| open("before", &before));
-            Some(SeenAddress { seen: open("seen", &seen)?, before })
+            Some(SeenAddress { seen: open("seen", &seen)?, before, since })
         }))
     }
 
@@ -80,8 +82,8 @@ impl Rows<'_> {
             return Ok(());
         }
         // The same in another spelling is no other address.
-        let since = match seen {
-            Some(seen) if fold(seen) == fold(on_file) => self.since(&account.id)?,
+        let since = match &known {
+            Some(known) if fold(&known.seen) == fold(on_file) => known.since,
             _ => Some(now),
         };
         let seal = |part, address: &str| self.keys.seal(&place(part, account), address.as_bytes());
@@ -98,16 +100,12 @@ impl Rows<'_> {
     pub fn find(&self, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError> {
         let mut found = self.provider.find(self.db, typed, realms, limit)?;
         let by_email = found.partition_point(|(_, by)| *by == Matched::Login);
-        let several = &mut found[by_email..];
-        if several.len() > 1 {
-            let mut since = Vec::with_capacity(several.len());
-            for (id, by) in several.iter() {
-                since.push((self.had_since(id)?.unwrap_or(i64::MAX), id.clone(), *by));
-            }
-            since.sort_by_key(|(since, ..)| *since);
-            for (place, (_, id, by)) in several.iter_mut().zip(since) {
-                *place = (id, by);
-            }
+        if found.len() - by_email > 1 {
+            let several = found.split_off(by_email).into_iter();
+            let dated = several.map(|one| Ok((self.had_since(&one.0)?.unwrap_or(i64::MAX), one)));
+            let mut dated = dated.collect::<Result<Vec<_>, StorageError>>()?;
+            dated.sort_by_key(|(since, _)| *since);
+            found.extend(dated.into_iter().map(|(_, one)| one));
         }
         Ok(found)
     }
@@ -116,16 +114,8 @@ impl Rows<'_> {
     fn had_since(&self, id: &AccountId) -> Result<Option<i64>, StorageError> {
         let Some(account) = self.provider.account(self.db, id)? else { return Ok(None) };
         let seen = self.seen_address_of(&account)?;
-        if seen.is_none_or(|seen| seen.seen.is_empty() || *seen.seen != on_file(&account)) {
-            return Ok(None);
-        }
-        Ok(Some(self.since(id)?.unwrap_or(i64::MIN)))
-    }
-
-    /// None: since before the host wrote it down.
-    fn since(&self, id: &AccountId) -> Result<Option<i64>, StorageError> {
-        let sql = "SELECT since FROM keyturnhost_addresses WHERE account = ?1";
-        Ok(self.one(sql, params![id.as_str()], |row| row.get(0))?.flatten())
+        let seen = seen.filter(|seen| !seen.seen.is_empty() && *seen.seen == on_file(&account));
+        Ok(seen.map(|seen| seen.since.unwrap_or(i64::MIN)))
     }
 
     /// A mail to the address before is queued: it is told once. Not where that is another one by now, or was told.
