@@ -7,9 +7,10 @@ pub mod mail_server;
 pub mod signed;
 pub mod sink;
 
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyturn_host::accounts::Provider;
 use keyturn_host::accounts::sql::{Mapping, Sql};
@@ -270,6 +271,18 @@ pub fn demo_folder(folder: &Path, origin: &str) -> std::path::PathBuf {
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     listener.local_addr().expect("an address").port()
+}
+
+/// Waits until a program that was started takes connections.
+///
+/// # Panics
+/// If it does not within a minute.
+pub fn listening(address: SocketAddr) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < until, "nothing listens on {address}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// A server that is stopped when the test ends, however it ends.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use keyturn_servers::{Database, Server, durable_mariadb, durable_postgres};
 use keyturn_tests::client::Client;
 use keyturn_tests::sink::Sink;
-use keyturn_tests::{Stopped, free_port};
+use keyturn_tests::{Stopped, free_port, listening};
 use serde_json::{Value, json};
 
 use super::load::{Load, cpu, cpu_of_all, memory};
@@ -131,11 +131,7 @@ impl Store<'_> {
     fn fill(&self, people: usize) {
         match self {
             Self::File(folder) => {
-                let database = super::panel::connected(&folder.path().join("panel.db"));
-                database.execute_batch(include_str!("serve/schema.sql")).expect("the schema");
-                let rows = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < ?1)
-                            INSERT INTO users SELECT n, 'u' || n || '@vidal.example', 'user' || n, NULL, 'N' FROM s";
-                database.execute(rows, [people as i64]).expect("rows");
+                super::serve::people(&folder.path().join("panel.db"), people);
             }
             Self::Server(database, _) if database.url.starts_with("postgres") => {
                 database.sql("CREATE TABLE users (id BIGINT PRIMARY KEY, email TEXT, username TEXT, password TEXT, full_name TEXT)");
@@ -234,11 +230,7 @@ impl<'a> Panel<'a> {
             let serve =
                 keyturn().args(["serve", "--listen", &format!("127.0.0.1:{port}")]).stdout(Stdio::null()).spawn();
             let (process, address) = (Stopped(serve.expect("it starts")), SocketAddr::from(([127, 0, 0, 1], port)));
-            let until = Instant::now() + Duration::from_secs(60);
-            while std::net::TcpStream::connect(address).is_err() {
-                assert!(Instant::now() < until, "keyturn serve did not start");
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            listening(address);
             (address, process)
         };
         let hosts = ports.into_iter().map(host).collect();
@@ -259,20 +251,14 @@ impl<'a> Panel<'a> {
 
     fn call(&self, hook: &str, callers: usize, status: u16, body: fn(usize, usize) -> Value) {
         let path = format!("/v1/hooks/password/{hook}");
-        let clients =
-            (0..callers).map(|caller| (caller, Client::bearing(self.hosts[caller % self.hosts.len()].0, &self.token)));
-        let clients = clients.collect();
+        let client = |caller: usize| Client::bearing(self.hosts[caller % self.hosts.len()].0, &self.token);
         let before = self.cpu();
-        let load = Load::of(clients, |(caller, client)| {
-            let (until, mut times, mut at) = (Instant::now() + WHILE, Vec::new(), *caller);
-            while Instant::now() < until {
-                let began = Instant::now();
-                let answer = client.json(&path, &body(at, self.people));
-                times.push(began.elapsed());
-                assert_eq!(answer.status, status, "{hook}: {}", answer.body);
-                at += callers;
-            }
-            times
+        let load = Load::during(WHILE, (0..callers).map(client).collect(), |client: &mut Client, at| {
+            let began = Instant::now();
+            let answer = client.json(&path, &body(at, self.people));
+            let took = began.elapsed();
+            assert_eq!(answer.status, status, "{hook}: {}", answer.body);
+            took
         });
         self.store.idle();
         let hosts = if self.hosts.len() > 1 { ", 2 hosts" } else { "" };

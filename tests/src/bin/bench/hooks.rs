@@ -54,28 +54,24 @@ fn call(panel: &Panel, (token, way): (&str, Way), hook: &str, arguments: &(dyn F
             Way::Borne => Client::bearing(panel.address, token),
             Way::Signed => Client::new(panel.address),
         };
-        let clients = (0..callers).map(|caller| (caller, client())).collect();
+        let clients = (0..callers).map(|_| client()).collect();
         let before = cpu(panel.process());
-        let load = Load::of(clients, |(caller, client)| {
-            let (until, mut times, mut at) = (Instant::now() + WHILE, Vec::new(), *caller);
-            while Instant::now() < until {
-                let body = arguments(at).to_string();
-                if way == Way::Signed {
-                    let digest = digest(body.as_bytes());
-                    let components =
-                        [("@method", "POST".to_owned()), ("@path", path.clone()), ("content-digest", digest.clone())];
-                    let signed = sign(token, &components, seconds(), &seal::hex(&seal::random::<16>()));
-                    client.headers = signed.map(|(name, value)| (name.to_owned(), value)).into();
-                    client.headers.push(("Content-Digest".to_owned(), digest));
-                }
-                let request = client.request("POST", &path, "application/json", &body);
-                let began = Instant::now();
-                let answer = client.send(&request);
-                times.push(began.elapsed());
-                assert_eq!(answer.status, 200, "{}", answer.body);
-                at += callers;
+        let load = Load::during(WHILE, clients, |client, at| {
+            let body = arguments(at).to_string();
+            if way == Way::Signed {
+                let digest = digest(body.as_bytes());
+                let components =
+                    [("@method", "POST".to_owned()), ("@path", path.clone()), ("content-digest", digest.clone())];
+                let signed = sign(token, &components, seconds(), &seal::hex(&seal::random::<16>()));
+                client.headers = signed.map(|(name, value)| (name.to_owned(), value)).into();
+                client.headers.push(("Content-Digest".to_owned(), digest));
             }
-            times
+            let request = client.request("POST", &path, "application/json", &body);
+            let began = Instant::now();
+            let answer = client.send(&request);
+            let took = began.elapsed();
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            took
         });
         let each = (cpu(panel.process()) - before) / load.count() as u32;
         let (signed, memory) = (if way == Way::Signed { ", signed" } else { "" }, memory(panel.process()));
@@ -121,29 +117,25 @@ pub fn read(host: SocketAddr, token: &str, readers: usize, nth: &(dyn Fn(usize) 
         "session": "0123456789abcdef", "verified_at": null, "locale": "en", "address": null, "operator": false,
     });
     let person = BASE64.encode(person.to_string());
-    let clients = (0..readers).map(|reader| (reader, Client::new(host))).collect();
-    Load::of(clients, |(reader, client)| {
-        let (until, mut times, mut at) = (Instant::now() + WHILE, Vec::new(), *reader);
-        let path = "/v1/views/slots/customer.sections";
-        while Instant::now() < until {
-            let account = nth(at);
-            let query = format!("kt-for=customer%3A{account}&kt-url=%2Fcustomer");
-            let components = [
-                ("@method", "GET".to_owned()),
-                ("@path", path.to_owned()),
-                ("@query", format!("?{query}")),
-                ("keyturn-on-behalf", person.clone()),
-            ];
-            let signed = sign(token, &components, seconds(), &seal::hex(&seal::random::<16>()));
-            client.headers = signed.map(|(name, value)| (name.to_owned(), value)).into();
-            client.headers.push(("Keyturn-On-Behalf".to_owned(), person.clone()));
-            let request = client.request("GET", &format!("{path}?{query}"), "", "");
-            let began = Instant::now();
-            let answer = client.send(&request);
-            times.push(began.elapsed());
-            assert_eq!(answer.status, 200, "{}", answer.body);
-            at += readers;
-        }
-        times
+    let clients = (0..readers).map(|_| Client::new(host)).collect();
+    let path = "/v1/views/slots/customer.sections";
+    Load::during(WHILE, clients, |client: &mut Client, at| {
+        let account = nth(at);
+        let query = format!("kt-for=customer%3A{account}&kt-url=%2Fcustomer");
+        let components = [
+            ("@method", "GET".to_owned()),
+            ("@path", path.to_owned()),
+            ("@query", format!("?{query}")),
+            ("keyturn-on-behalf", person.clone()),
+        ];
+        let signed = sign(token, &components, seconds(), &seal::hex(&seal::random::<16>()));
+        client.headers = signed.map(|(name, value)| (name.to_owned(), value)).into();
+        client.headers.push(("Keyturn-On-Behalf".to_owned(), person.clone()));
+        let request = client.request("GET", &format!("{path}?{query}"), "", "");
+        let began = Instant::now();
+        let answer = client.send(&request);
+        let took = began.elapsed();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        took
     })
 }

@@ -36,6 +36,20 @@ impl Load {
         Self { rate: times.len() as f64 / took.as_secs_f64(), times }
     }
 
+    /// Each client asks for so long, with numbers of its own; a request answers how long it took.
+    pub fn during<C: Send>(long: Duration, clients: Vec<C>, ask: impl Fn(&mut C, usize) -> Duration + Sync) -> Self {
+        let count = clients.len();
+        let numbered = clients.into_iter().enumerate().collect();
+        Self::of(numbered, |(first, client)| {
+            let (until, mut times, mut at) = (Instant::now() + long, Vec::new(), *first);
+            while Instant::now() < until {
+                times.push(ask(client, at));
+                at += count;
+            }
+            times
+        })
+    }
+
     /// How many there were.
     pub fn count(&self) -> usize {
         self.times.len()

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyturn_host::Host;
 use keyturn_host::config::Config;
 use keyturn_host::service_key::{NewKey, VIEWS, WITHOUT_STEP_UP};
 use keyturn_tests::client::Client;
 use keyturn_tests::sink::Sink;
-use keyturn_tests::{Stopped, demo_folder, free_port};
+use keyturn_tests::{Stopped, demo_folder, free_port, listening};
 use rusqlite::Connection;
 
 /// Customers, `customer-0` and so on, each with an address.
@@ -70,11 +70,7 @@ impl Panel {
         }
         let process = Stopped(command.stdout(Stdio::null()).spawn().expect("the panel starts"));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let until = Instant::now() + Duration::from_secs(60);
-        while std::net::TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < until, "the panel did not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        listening(address);
         let panel = Self { address, folder, config, process };
         let mut database = panel.database();
         let all = database.transaction().expect("begins");

@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use keyturn_host::plugin::grants::digest;
 use keyturn_tests::client::Client;
-use keyturn_tests::{Stopped, free_port};
+use keyturn_tests::{Stopped, free_port, listening};
 use serde_json::{Value, json};
 
 use super::load::cpu;
@@ -97,7 +96,7 @@ impl Served {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let config = lay(build, folder.path(), port);
-        people(&folder.path().join("panel.db"));
+        people(&folder.path().join("panel.db"), PEOPLE);
         let keyturn = || {
             let mut keyturn = build.keyturn();
             keyturn.arg("--config").arg(&config);
@@ -109,11 +108,7 @@ impl Served {
         let serve = keyturn().args(["serve", "--listen", &format!("127.0.0.1:{port}")]).stdout(Stdio::null()).spawn();
         let process = Stopped(serve.expect("it starts"));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let until = Instant::now() + Duration::from_secs(60);
-        while std::net::TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < until, "keyturn serve did not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        listening(address);
         Self { address, folder, token: token.trim().to_owned(), process }
     }
 
@@ -170,17 +165,13 @@ pub fn lay(build: &Build, folder: &Path, port: u16) -> PathBuf {
     config
 }
 
-/// A panel's table.
-fn people(path: &Path) {
-    let mut database = super::panel::connected(path);
+/// A panel's table, with so many people.
+pub fn people(path: &Path, count: usize) {
+    let database = super::panel::connected(path);
     database.execute_batch(include_str!("serve/schema.sql")).expect("the schema");
-    let all = database.transaction().expect("begins");
-    for n in 1..=PEOPLE {
-        all.prepare_cached("INSERT INTO users VALUES (?1, 'u' || ?1 || '@vidal.example', 'user' || ?1, NULL, 'N')")
-            .and_then(|mut insert| insert.execute([n as i64]))
-            .expect("a row");
-    }
-    all.commit().expect("committed");
+    let rows = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < ?1)
+                INSERT INTO users SELECT n, 'u' || n || '@vidal.example', 'user' || n, NULL, 'N' FROM s";
+    database.execute(rows, [count as i64]).expect("rows");
 }
 
 /// What a command of the build prints.

@@ -43,16 +43,12 @@ pub fn look_up(database: &Database<'_>, callers: usize, people: usize) {
     }
     let processes = [fpm_process.0.id(), nginx_process.0.id(), database.server.process()];
     let before = processes.map(cpu_of_all);
-    let load = Load::of((0..callers).map(|caller| (caller, client())).collect(), |(caller, client)| {
-        let (until, mut times, mut at) = (Instant::now() + WHILE, Vec::new(), *caller);
-        while Instant::now() < until {
-            let began = Instant::now();
-            let answer = client.json("/", &body(at));
-            times.push(began.elapsed());
-            assert_eq!(answer.status, 200, "{}", answer.body);
-            at += callers;
-        }
-        times
+    let load = Load::during(WHILE, (0..callers).map(|_| client()).collect(), |client: &mut Client, at| {
+        let began = Instant::now();
+        let answer = client.json("/", &body(at));
+        let took = began.elapsed();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        took
     });
     let now = processes.map(cpu_of_all);
     let each = |part: usize| ms((now[part] - before[part]) / load.count() as u32);
