@@ -27,10 +27,11 @@ macro_rules! every_engine {
     };
 }
 
-/// Makes one more test of each function: on MariaDB, with the host's own tables in a database of their own.
+/// As [`every_engine!`], and one more test of each: on MariaDB, with the host's own tables in a database of their own.
 #[macro_export]
-macro_rules! apart {
+macro_rules! every_engine_and_apart {
     ($($test:ident),+ $(,)?) => {
+        $crate::every_engine!($($test),+);
         mod apart {
             $(#[test] fn $test() { $crate::apart(|| super::$test($crate::Engine::MariaDb)); })+
         }

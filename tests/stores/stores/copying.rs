@@ -10,13 +10,7 @@ use keyturn_store::tables::{Own, own};
 use keyturn_store::{AuditFilter, Commit, StorageError};
 use keyturn_store_tests::*;
 
-every_engine!(
-    everything_is_copied_to_each_engine_and_the_source_is_retired,
-    a_copy_that_ends_early_leaves_one_in_service_at_most_and_goes_on,
-    what_stands_in_the_way_of_a_copy_is_named_and_the_source_stays_in_service,
-);
-
-apart!(
+every_engine_and_apart!(
     everything_is_copied_to_each_engine_and_the_source_is_retired,
     a_copy_that_ends_early_leaves_one_in_service_at_most_and_goes_on,
     what_stands_in_the_way_of_a_copy_is_named_and_the_source_stays_in_service,

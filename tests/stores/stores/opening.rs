@@ -3,14 +3,7 @@
 use keyturn_store::{StorageError, Value};
 use keyturn_store_tests::*;
 
-every_engine!(
-    a_database_of_a_newer_version_is_refused_and_an_older_one_is_brought_up_once,
-    several_hosts_may_prepare_one_database_at_once,
-    after_shutdown_commits_fail_by_name_and_what_was_committed_stays,
-    a_reader_cannot_write,
-);
-
-apart!(
+every_engine_and_apart!(
     a_database_of_a_newer_version_is_refused_and_an_older_one_is_brought_up_once,
     several_hosts_may_prepare_one_database_at_once,
     after_shutdown_commits_fail_by_name_and_what_was_committed_stays,

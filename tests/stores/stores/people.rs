@@ -7,16 +7,7 @@ use keyturn_core::accounts::{Matched, Why};
 use keyturn_store::{Commit, Read, StorageError};
 use keyturn_store_tests::*;
 
-every_engine!(
-    a_change_to_any_part_of_an_account_that_was_read_is_a_conflict,
-    an_epoch_moves_with_every_new_password_whoever_set_it_and_stays_with_an_upgrade,
-    a_trigger_of_the_panels_that_rolls_back_harms_no_strangers_commit,
-    a_lock_of_the_panels_is_waited_for_and_then_the_database_is_busy,
-    the_panels_own_programs_are_told_of_no_deadlock,
-    a_find_in_another_script_reads_by_the_same_fold,
-);
-
-apart!(
+every_engine_and_apart!(
     a_change_to_any_part_of_an_account_that_was_read_is_a_conflict,
     an_epoch_moves_with_every_new_password_whoever_set_it_and_stays_with_an_upgrade,
     a_trigger_of_the_panels_that_rolls_back_harms_no_strangers_commit,
