@@ -92,9 +92,8 @@ fn site(folder: &Path, socket: &Path, port: u16) -> std::path::PathBuf {
         "daemon off;\nuser root;\nworker_processes 1;\npid {at}/pid;\nerror_log {at}/log;\nevents {{ worker_connections 512; }}\n\
          http {{\n access_log off;\n keepalive_requests 100000000;\n client_body_temp_path {at}/nginx/body;\n fastcgi_temp_path {at}/nginx/fastcgi;\n\
          proxy_temp_path {at}/nginx/proxy;\n uwsgi_temp_path {at}/nginx/uwsgi;\n scgi_temp_path {at}/nginx/scgi;\n\
-         upstream fpm {{ server unix:{socket}; keepalive 16; }}\n\
-         server {{\n listen 127.0.0.1:{port};\n location / {{\n  include /etc/nginx/fastcgi_params;\n  fastcgi_keep_conn on;\n\
-         fastcgi_param SCRIPT_FILENAME {at}/status.php;\n  fastcgi_pass fpm;\n }}\n }}\n}}\n",
+         server {{\n listen 127.0.0.1:{port};\n location / {{\n  include /etc/nginx/fastcgi_params;\n\
+         fastcgi_param SCRIPT_FILENAME {at}/status.php;\n  fastcgi_pass unix:{socket};\n }}\n }}\n}}\n",
         socket = socket.display(),
     );
     std::fs::write(&path, text).expect("written");
